@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.appointments import GRACE_MS, MAX_AHEAD_MS, Appointments
-from chalicelib.core.commands import Finish, Pause, Resume, Start, Update, apply
+from chalicelib.core.commands import Finish, Join, Pause, Resume, Start, Update, apply
 from chalicelib.core.edits import Patch
 from chalicelib.core.errors import AlreadyStarted, InvalidSetup, RuleError
 from chalicelib.core.events import Event, SessionExpired, SessionStarted
+from chalicelib.core.participants import Joiner
 from chalicelib.core.rules import clocks, deadline_ms, due_ms, last_deadline_ms, runs_without_end
 from chalicelib.core.session import (
     ENDED,
@@ -67,6 +68,21 @@ def test_session_starts_by_itself_at_exactly_that_instant(mode: SyncMode) -> Non
     assert exam.events[0].at_ms == exam.session.started_at_ms == 5_000
     assert exam.used(7_000)["a"] == 2_000
     assert exam.session.appointments == at(5_000)
+
+
+def test_start_that_is_changed_to_now_is_part_of_the_change() -> None:
+    exam = game(PER_PARTICIPANT, appointments=at(5_000)).update(3_000, starts_at=3_000)
+    assert told(exam.events) == [("session_updated", 3_000), ("session_started", 3_000)]
+
+
+def test_what_changes_nothing_after_the_start_makes_no_version() -> None:
+    exam = game(SIMULTANEOUS, appointments=at(5_000))
+    for number, name in enumerate(exam.shown(0)):
+        exam.apply_command(1_000 + number, Start(name))
+    version = exam.session.version
+
+    exam.apply_command(9_000, Join(Joiner("a")))
+    assert exam.session.version == version
 
 
 def test_start_and_timeouts_that_are_noticed_late_have_their_own_instants() -> None:

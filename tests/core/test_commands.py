@@ -166,6 +166,8 @@ def test_errors_carry_their_data() -> None:
     assert (stale.code, stale.expected_id, stale.active_id) == ("STALE_CYCLE", "b", "a")
     unknown = errors.UnknownParticipant("next_participant_id", "x")
     assert (unknown.code, unknown.participant_id) == ("VALIDATION_ERROR", "x")
+    refusal = started(PER_PARTICIPANT).refused(1_000, Switch(next_participant_id="x"))
+    assert vars(refusal) == vars(unknown)
     assert str(errors.NotPermitted()) == "The token does not allow this request"
     assert errors.ParticipantWithdrawn("x").participant_id == "x"
     expired = errors.ParticipantExpired("x")

@@ -22,6 +22,7 @@ from chalicelib.core.errors import (
     InvalidAdjustment,
     InvalidSetup,
     InvalidTransition,
+    NothingToUndo,
     NotPermitted,
     ParticipantExists,
     ParticipantExpired,
@@ -396,6 +397,21 @@ def test_participant_comes_back_with_their_clock_as_it_stood() -> None:
     assert types(one.events) == ["participant_joined"]
     assert one.remaining(5_000) == {"a": 6_000, "b": 9_000, "c": 10_000}
     assert one.switch(6_000).switch(7_000).active == "a"
+
+
+def test_withdrawal_and_return_of_one_who_waits_close_undo() -> None:
+    debate = started(PER_PARTICIPANT, "abc")
+    assert isinstance(
+        debate.switch(1_000).withdraw(2_000, "c").refused(2_500, Undo()), NothingToUndo
+    )
+    returned = debate.switch(3_000).apply_command(4_000, Join(Joiner("c")))
+    assert returned.refusal is None
+    assert isinstance(debate.refused(4_500, Undo()), NothingToUndo)
+
+
+def test_start_without_anyone_left_ends_the_session_then() -> None:
+    debate = game(PER_PARTICIPANT, "ab").withdraw(1_000, "a").withdraw(2_000, "b").start(3_000)
+    assert [(event.type, event.at_ms) for event in debate.events] == [("session_expired", 3_000)]
 
 
 def test_withdrawal_closes_undo_and_extends_nothing() -> None:

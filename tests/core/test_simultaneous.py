@@ -98,6 +98,24 @@ def test_start_of_one_leaves_the_others_waiting() -> None:
     assert isinstance(playing.refused(1_000, Start("a")), InvalidTransition)
 
 
+def test_participants_start_and_pause_their_own_clocks_if_they_may() -> None:
+    starters = exam("ab", participants_may=[Permission.START])
+    assert do(starters, 0, Start(requested_by="b"))[1:] == (ev.ParticipantStarted(0, "b"),)
+    assert isinstance(starters.refused(500, Pause(requested_by="b")), NotPermitted)
+
+    pausers = exam("ab", participants_may=[Permission.PAUSE])
+    assert isinstance(pausers.refused(0, Start(requested_by="b")), NotPermitted)
+    pausers.start(0)
+    assert do(pausers, 500, Pause(requested_by="b")) == (ev.ParticipantPaused(500, "b"),)
+    assert do(pausers, 900, Resume(requested_by="b")) == (ev.ParticipantResumed(900, "b"),)
+
+
+def test_end_of_another_kind_is_refused() -> None:
+    cancelled = exam().start(0).cancel(1_000)
+    refusal = cancelled.refused(2_000, Complete())
+    assert str(refusal) == "Cannot complete a session that is cancelled"
+
+
 def test_view_has_all_fields() -> None:
     shown = exam(["x.a", "b"]).start(0).shown(4_000)
     assert shown["a"] == {

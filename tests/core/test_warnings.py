@@ -50,6 +50,13 @@ def test_clock_warns_once_at_the_exact_mark() -> None:
     assert match.deadline_ms == 10_000
 
 
+def test_cycle_gives_no_warning_for_a_mark_longer_than_itself() -> None:
+    quiz = game(PER_CYCLE, time_per_cycle_ms=5_000, warn_at_ms=[6_000, 5_000, 2_000])
+    quiz.start(1_000)
+
+    assert warned(quiz.read(5_900)) == [(4_000, "a", 2_000)]
+
+
 def test_warning_changes_no_fact() -> None:
     warned_of = started(PER_PARTICIPANT, warn_at_ms=[5_000]).read(6_000)
     plain = started(PER_PARTICIPANT).read(6_000)

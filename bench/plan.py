@@ -71,7 +71,7 @@ class Plan:
     sweepers: tuple[int, ...] = (1, 2)
     clocks: int = 1_000
     screens_of_all: int = 1_000
-    given_rounds: int = 3
+    given_rounds: int = 10
     run_out_rounds: int = 5
     version_rounds: int = 12
 

@@ -32,6 +32,7 @@ from .sessions import aged, creation, session_id_of
 from .watchers import watching
 
 GIVEN_MS = 300_000
+STARTED_VERSION = 2
 ALL_WITHIN_SECONDS = 30.0
 """A round in which the last screen takes longer is the last round, and counts as this long."""
 
@@ -133,6 +134,8 @@ def _give_to_all(lab: Lab, plan: Plan, progress: Progress) -> _Given:
         # There is no session yet, so none is sent all of it.
         watchers.open(session_id, stack.watching(session_id), plan.screens_of_all)
         aged(lab.valkey.url, body)
+        # What creates a session fits no client. It has arrived before what starts it.
+        watchers.arrivals_ns(session_id, STARTED_VERSION)
         watchers.follow(session_id)
         for number in range(1, plan.given_rounds + 1):
             progress(f"+5 min, round {number} of {plan.given_rounds}")

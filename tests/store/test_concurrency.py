@@ -154,7 +154,7 @@ def test_connections_are_kept_at_least_as_long_as_the_session(
     connections = SessionKeys.of(setup.session_id, 16).connections
     with anywhere.admin() as admin:
         admin.hset(connections, "connection", "endpoint")
-        admin.pexpire(connections, 1_000)
+        admin.pexpire(connections, HOUR_MS)
         session = create(setup, new_id("epoch"), store.now_ms())
         store.commit(creation(session))
         expires_at_ms = session.created_at_ms + 24 * HOUR_MS

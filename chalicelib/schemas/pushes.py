@@ -62,11 +62,11 @@ def state_update(
 
     ``whole_state`` is called only if the whole state may fit, or if all participants changed.
     """
+    now_ms = shown_at_ms(session, now_ms)
     if _may_fit(session, len(session.setup.participants)):
-        whole = _fit(_update(session, whole_state(), shown_at_ms(session, now_ms)), events)
+        whole = _fit(_update(session, whole_state(), now_ms), events)
         if whole is not None:
             return whole
-    now_ms = shown_at_ms(session, now_ms)
     if before is not None:
         partial = _partial(before, session, now_ms, events, whole_state)
         if partial is not None:
@@ -85,11 +85,15 @@ def _partial(
 ) -> bytes | None:
     """The difference to ``before``; ``None`` if it does not fit."""
     changed = changed_positions(before, session)
+    may_fit = _may_fit(session, len(changed))
+    if not may_fit and not isinstance(session, Simultaneous):
+        # Only simultaneous sessions can tell more of them: see participant_changes.
+        return None
     if len(changed) == len(session.setup.participants):
         state = whole_state()
     else:
         state = session_state(session, now_ms, changed)
-    if _may_fit(session, len(changed)):
+    if may_fit:
         state = _without_other_groups(state)
         partial = _fit(_difference(_update(session, state, now_ms), before), events)
         if partial is not None:

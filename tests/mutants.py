@@ -1,9 +1,7 @@
 """`make mutants`: put faults into the core and into what guards it, and count those no test finds.
 
-Run by the Python of build/tools-venv, where mutmut is. mutmut makes the faults, and finds out which
-tests reach which function; ``fault_runs`` tries them. mutmut's settings are in pyproject.toml;
-docs/mutants.md lists what survives, and why. Verdicts are kept in the folder ``mutants``: a second
-run tries only what has none, or has changed.
+Run by the Python of build/tools-venv, where mutmut is. mutmut's settings are in
+pyproject.toml; docs/mutants.md lists what survives, and why.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,25 +16,15 @@ from pathlib import Path
 LEAST_PERCENT = {"chalicelib.core": 97, "chalicelib.auth": 99}
 """Of all faults so many must be found, by the package they are put into."""
 
-ONE_FAULT = "chalicelib.core.soft_close.x_extend__mutmut_1"
-"""mutmut only prepares everything when it runs; so it runs this."""
-
 
 def main() -> int:
     mutmut = Path(sys.executable).with_name("mutmut")
     # Each fault that survives costs a run of all tests, so properties try fewer examples.
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}
     children = str(os.cpu_count() or 1)
-    prepare: list[str | Path] = [mutmut, "run", "--max-children", children, ONE_FAULT]
-    settings = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["mutmut"]
-    tests = settings["pytest_add_cli_args_test_selection"] + settings["pytest_add_cli_args"]
-    run = [sys.executable, "-m", "pytest", "--tb=native", "-p", "tests.fault_runs", *tests]
-    for command, folder, output in ((prepare, ".", None), (run, "mutants", subprocess.DEVNULL)):
-        status = subprocess.run(
-            command, cwd=folder, env=environment, stdout=output, check=False
-        ).returncode
-        if status != 0:
-            return status
+    run: list[str | Path] = [mutmut, "run", "--max-children", children]
+    if (status := subprocess.run(run, env=environment, check=False).returncode) != 0:
+        return status
     results = subprocess.run(
         [mutmut, "results", "--all", "true"], capture_output=True, text=True, check=True
     )
